@@ -105,7 +105,14 @@ def by_latte(target: Target, *, paused: bool) -> Reported:
     options += ["--duration", f"{PAUSED_RUN_S}s", "--rate", str(RATE_PER_S)] if paused else ["--duration", "60000"]
     command = ["latte", "run", "--quiet", *options, str(workload), target.contact_point]
     with pausing(target, paused, extra_s=2.0):  # it warms up and prepares first
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+        subprocess.run(  # in that folder: it leaves logs where it runs
+            command,
+            check=True,
+            cwd=target.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=300,
+        )
     told = json.loads(result.read_text(encoding="utf-8"))["result"]
     percentiles = told["request_latency"][
         "percentiles"

@@ -195,7 +195,14 @@ class Target:
         options = ["--threads", "1", "--concurrency", str(in_flight), "--duration", str(count), "--warmup", "2000"]
         where = ["--consistency", "LOCAL_QUORUM", "--datacenter", self.local_dc, "--output", str(result)]
         command = [latte, "run", "--quiet", *options, *where, str(workload), self.contact_point]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+        subprocess.run(  # in that folder: it leaves logs where it runs
+            command,
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=300,
+        )
         measured = json.loads(result.read_text(encoding="utf-8"))["result"]
         assert measured["error_count"] == 0
         spent.add(measured["cycle_count"], measured["cpu_time_s"], measured["elapsed_time_s"])

@@ -12,7 +12,7 @@ from loadtests.sender.completion import expire, update_live
 from loadtests.sender.responses import scan_responses
 from loadtests.sender.state import STALL_US, BlockProgress, EngineLimit, LinkField, LinkStatus, Total, WireState
 from loadtests.sender.submit import FAR_US, note_sent, submit_due
-from loadtests.sender.syscalls import clock_ns, now_us, receive_all, send_all, sleep_ns
+from loadtests.sender.syscalls import clock_ns, now_us, receive_all, send_all, sleep_ns, wait_for_bytes, wake_at
 from sim.kernels import leaf_kernel
 
 _HOUSEKEEPING_US = 100_000
@@ -26,7 +26,8 @@ _TICKS_A_RESPONSE = 100  # a tick of a hundredth shows in no percentile by more 
 _RESTS_MAX = 5  # that an open loop with answers to come sleeps at once
 
 # Closed loop: a tick is as long as three quarters of the window take to be answered. Shorter ticks cost CPU that a
-# cluster on the same machine could use, longer ones leave it waiting.
+# cluster on the same machine could use, longer ones leave it waiting. The kernel wakes for the bytes of so many answers; where
+# sockets are Python's, the length is adapted.
 _CLOSED_SHARE_PERCENT = 75
 _CLOSED_TICK_US_MIN = 200
 _CLOSED_TICK_US_MAX = 20_000
@@ -63,7 +64,10 @@ def run_stretch(
         end_us = now_us(state, start_ns)
         if needs_python(state, len(rows), progress, was_all_due, end_us) or end_us >= until_us:
             return
-        rest(state, wait_us(state, end_us - begin_us, next_due_us - end_us, answer_count))
+        if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
+            rest_until_answered(state, answer_count, until_us - end_us)
+        else:
+            rest(state, wait_us(state, end_us - begin_us, next_due_us - end_us, answer_count))
 
 
 @borrowing_kernel
@@ -149,15 +153,12 @@ def wait_us(state: WireState, spent_us: int, until_due_us: int, answer_count: in
 
 @borrowing_kernel
 def rest(state: WireState, wait_us: int) -> None:
-    """Sleep for `wait_us`; in an open loop not for longer, where it can be helped.
+    """Sleep for `wait_us` in an open loop, and not for longer where it can be helped.
 
     A sleep is longer than asked for, by 20 to 60 us on a virtual machine: what four of five exceed it by is asked for the
     less, and what is then left is waited out awake.
     """
     totals, timespec = state.totals, state.timespec
-    if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
-        sleep_ns(timespec, wait_us * 1_000)
-        return
     before_ns = clock_ns(timespec)
     asked_ns = max(wait_us * 1_000 - totals[Total.OVERSHOOT] * _OVERSHOOT_NS, _SLEEP_US_MIN * 1_000)
     sleep_ns(timespec, asked_ns)
@@ -170,6 +171,41 @@ def rest(state: WireState, wait_us: int) -> None:
     if left_ns <= _AWAKE_NS_MAX:  # more is left where a signal ended the sleep
         while clock_ns(timespec) < before_ns + wait_us * 1_000:
             pass
+
+
+@borrowing_kernel
+def rest_until_answered(state: WireState, answer_count: int, longest_us: int) -> None:
+    """Sleep in a closed loop until a link has received its share of the answers that it owes, but no longer than `longest_us`.
+
+    answer_count: that the latest tick read. A sleep of a set time lets the cluster run dry, or wakes for too few.
+    """
+    before_ns = clock_ns(state.timespec)
+    ask_for_answers(state, answer_count)
+    wait_for_bytes(state, max(min(longest_us, _CLOSED_TICK_US_MAX), _SLEEP_US_MIN))
+    if clock_ns(state.timespec) - before_ns < _SLEEP_US_MIN * 1_000:
+        sleep_ns(state.timespec, _SLEEP_US_MIN * 1_000)  # answers were there: others get the core all the same
+
+
+@borrowing_kernel
+def ask_for_answers(state: WireState, answer_count: int) -> None:
+    """Tell each open link's socket how many bytes wake the sender. answer_count: that the latest tick read.
+
+    As many as its share of the smaller answers has, so that it hardly waits for more than will come; where it does, there is a
+    longest tick.
+    """
+    links, totals = state.links, state.totals
+    if answer_count > 0:
+        mean = max(totals[Total.RECEIVED_BYTES] // answer_count, 1)
+        totals[Total.ANSWER_BYTES] = min(mean, totals[Total.ANSWER_BYTES] + totals[Total.ANSWER_BYTES] // 8 + 1)
+    for link in range(links.shape[0]):
+        if links[link, LinkField.STATUS] != LinkStatus.OPEN:
+            continue
+        owed = links[link, LinkField.IN_FLIGHT] * totals[Total.ANSWER_BYTES]
+        low = min(max(owed * _CLOSED_SHARE_PERCENT // 100, 1), state.in_bytes.shape[1] // 2)
+        before = links[link, LinkField.LOW_BYTES]
+        if low < before or low > before + before // 8:  # not at each change of what it owes: that is a system call
+            wake_at(links[link, LinkField.FD], low, state.timespec)
+            links[link, LinkField.LOW_BYTES] = low
 
 
 @borrowing_kernel

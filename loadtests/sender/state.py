@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from loadtests.recording.histograms import COUNTS_SIZE
 from loadtests.sender.outcomes import KIND_COUNT
+from loadtests.sender.protocol import HEADER_SIZE
 
 MESSAGE_SIZE = 18  # int64s of a `msghdr`, its one `iovec` and its control data
 SECOND_ROWS = 64  # seconds that counts may run ahead of the last interval that was handed over
@@ -91,6 +92,7 @@ class LinkField(IntEnum):
     CAME_US = 17  # by when what is not scanned yet had come; NOT_TOLD: by the scan
     NOT_BEFORE_US = 18  # and after when it came
     LAST_NOT_BEFORE_US = 19  # the same of its last bytes, whose time the kernel may have stamped
+    LOW_BYTES = 20  # that its socket must hold for it to wake a closed loop; 0: any, nothing was asked for
 
 
 class EngineLimit(IntEnum):
@@ -145,6 +147,8 @@ class Total(IntEnum):
     SENT_COUNT = 26  # of `sent_places`: operations that were sent in this tick
     OVERSHOOT = 27  # by which four sleeps of five are longer than asked for [64 ns]
     REST_US = 28  # between the beginnings of two ticks of an open loop, as it is adapted; 0: not yet
+    RECEIVED_BYTES = 29  # in this tick
+    ANSWER_BYTES = 30  # about the size of the smaller answers, by ticks
 
 
 class BlockProgress(IntEnum):
@@ -217,7 +221,8 @@ class WireState(NamedTuple):
     dc_counts: int64[SECOND_ROWS, operations, dcs, Outcome], likewise, of what was completed, by the homes' data centre.
     attempt_errors: int64[operations, ErrorKind]; final_errors: int64[operations, Outcome, ErrorKind].
     error_samples: uint8[ErrorKind, ERROR_SAMPLE_SIZE], first error body of a kind; error_sample_sizes: int64[ErrorKind].
-    timespec: int64[2], message: int64[MESSAGE_SIZE], for system calls. live: int64[LIVE_SIZE], for a display in any process.
+    timespec: int64[2], message: int64[MESSAGE_SIZE], polled: int64[links], for system calls.
+    live: int64[LIVE_SIZE], for a display in any process.
     """
 
     limits: NDArray[np.int64]
@@ -251,6 +256,7 @@ class WireState(NamedTuple):
     error_sample_sizes: NDArray[np.int64]
     timespec: NDArray[np.int64]
     message: NDArray[np.int64]
+    polled: NDArray[np.int64]
     live: NDArray[np.int64]
 
 
@@ -311,6 +317,7 @@ def new_state(
     totals[Total.BLOCKED_AT_US] = -1
     totals[Total.TICK_ENDED_US] = -1
     totals[Total.CLOSED_TICK_US] = 1_000
+    totals[Total.ANSWER_BYTES] = HEADER_SIZE + 4  # a RESULT void
     # Stacks are filled so that the lowest numbers are taken first: a small load touches little memory.
     streams_downward = np.arange(sizes.streams - 1, -1, -1, dtype=np.int16)
     return WireState(
@@ -345,5 +352,6 @@ def new_state(
         error_sample_sizes=np.zeros(KIND_COUNT, dtype=np.int64),
         timespec=np.zeros(2, dtype=np.int64),
         message=np.zeros(MESSAGE_SIZE, dtype=np.int64),
+        polled=np.zeros(link_count, dtype=np.int64),
         live=live,
     )

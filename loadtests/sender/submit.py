@@ -49,19 +49,30 @@ def submit_due(
         _resend(state, now_us)
     if state.limits[EngineLimit.SPECULATE_US] > 0:
         _speculate(state, now_us)
-    if state.limits[EngineLimit.IS_CLOSED_LOOP] == 1:
-        _submit_closed(state, rows, frames, progress, now_us)
-        return FAR_US
+    is_closed = state.limits[EngineLimit.IS_CLOSED_LOOP] == 1
     noticed_before = progress[BlockProgress.NOTICED]
-    next_due_us = notice_due(state, rows, progress, now_us)
-    while progress[BlockProgress.TAKEN_UP] < progress[BlockProgress.NOTICED]:
+    next_due_us = FAR_US
+    if not is_closed:
+        next_due_us = notice_due(state, rows, progress, now_us)
+    end = len(rows) if is_closed else progress[BlockProgress.NOTICED]
+    # One loop for both: `_take_up` is called at one place, see `scan_responses`.
+    while progress[BlockProgress.TAKEN_UP] < end:
         row = rows[progress[BlockProgress.TAKEN_UP]]
-        if now_us - row["due_us"] > state.shed_after_us[row["operation"]]:
+        due_us = now_us if is_closed else row["due_us"]
+        if now_us - due_us > state.shed_after_us[row["operation"]]:
             _refuse(state, row, ErrorKind.SHED, now_us)
-        elif not _take_up(state, row, frames, row["due_us"], now_us):
-            state.totals[Total.BLOCKED_AT_US] = now_us
+        elif not _take_up(state, row, frames, due_us, now_us):
+            if not is_closed:
+                state.totals[Total.BLOCKED_AT_US] = now_us
             break
         progress[BlockProgress.TAKEN_UP] += 1
+        if is_closed:  # due is when there is room
+            state.totals[Total.OFFERED] += 1
+            count_value(state.recording.lateness, 0)
+            count_in_second(state, now_us, row["operation"], CountColumn.OFFERED)
+    if is_closed:
+        progress[BlockProgress.NOTICED] = progress[BlockProgress.TAKEN_UP]
+        return FAR_US
     state.totals[Total.BLOCKED] += progress[BlockProgress.NOTICED] - max(
         noticed_before, progress[BlockProgress.TAKEN_UP]
     )
@@ -117,22 +128,6 @@ def _refuse(state: WireState, row: np.void, kind: int, now_us: int) -> None:
     count_in_second(state, now_us, operation, CountColumn.ATTEMPTED)
     count_in_second(state, now_us, operation, CountColumn.FAILED)
     count_outcome(state, now_us, operation, row["dc"], RequestOutcome.FAILED)
-
-
-@borrowing_kernel
-def _submit_closed(
-    state: WireState, rows: NDArray[np.void], frames: NDArray[np.uint8], progress: NDArray[np.int64], now_us: int
-) -> None:
-    """Closed loop: each row is due at the moment that there is room for it."""
-    while progress[BlockProgress.TAKEN_UP] < len(rows):
-        row = rows[progress[BlockProgress.TAKEN_UP]]
-        if not _take_up(state, row, frames, now_us, now_us):
-            break
-        progress[BlockProgress.TAKEN_UP] += 1
-        state.totals[Total.OFFERED] += 1
-        count_value(state.recording.lateness, 0)
-        count_in_second(state, now_us, row["operation"], CountColumn.OFFERED)
-    progress[BlockProgress.NOTICED] = progress[BlockProgress.TAKEN_UP]
 
 
 @borrowing_kernel

@@ -9,12 +9,15 @@ from numba import types
 from numpy.typing import NDArray
 
 from loadtests.kernels import borrowing_kernel
-from loadtests.sender.state import MESSAGE_SIZE, LinkField, LinkStatus, WireState
+from loadtests.sender.state import MESSAGE_SIZE, LinkField, LinkStatus, Total, WireState
 
 _CLOCK_REALTIME = 0  # the clock of the kernel's stamps
 _CLOCK_MONOTONIC = 1  # the clock of time.perf_counter_ns on Linux
 _MSG_DONTWAIT = 0x40
 _MSG_NOSIGNAL = 0x4000
+_POLLIN = 1
+_NOT_POLLED = -1
+_SOL_SOCKET, _SO_RCVLOWAT = 1, 18
 _EINTR = 4
 _EAGAIN = 11
 _STAMP = 35 << 32 | 1  # SCM_TIMESTAMPNS of SOL_SOCKET, as a control header has them
@@ -27,6 +30,10 @@ _ASTRAY_US = 5_000  # a stamp that is further from when its bytes can have come 
 _recvmsg = types.ExternalFunction("recvmsg", types.int64(types.int32, types.uintp, types.int32))
 _send = types.ExternalFunction("send", types.int64(types.int32, types.uintp, types.uintp, types.int32))
 _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
+_ppoll = types.ExternalFunction("ppoll", types.int32(types.uintp, types.uint64, types.uintp, types.uintp))
+_setsockopt = types.ExternalFunction(
+    "setsockopt", types.int32(types.int32, types.int32, types.int32, types.uintp, types.uint32)
+)
 _nanosleep = types.ExternalFunction("nanosleep", types.int32(types.uintp, types.uintp))
 _errno_location = types.ExternalFunction("__errno_location", types.CPointer(types.int32)())
 
@@ -65,6 +72,28 @@ def sleep_ns(timespec: NDArray[np.int64], wait_ns: int) -> None:
     timespec[0] = 0
     timespec[1] = wait_ns
     _nanosleep(timespec.ctypes.data, 0)
+
+
+@borrowing_kernel
+def wait_for_bytes(state: WireState, wait_us: int) -> bool:
+    """Sleep until an open link's socket holds `LinkField.LOW_BYTES`, for `wait_us` at the longest; does one?
+
+    What does not suffice wakes nobody: the kernel counts the bytes as they come.
+    """
+    links, polled, timespec = state.links, state.polled, state.timespec
+    for link in range(links.shape[0]):
+        is_open = links[link, LinkField.STATUS] == LinkStatus.OPEN
+        polled[link] = links[link, LinkField.FD] | _POLLIN << 32 if is_open else _NOT_POLLED
+    timespec[0] = 0
+    timespec[1] = wait_us * 1_000
+    return bool(_ppoll(polled.ctypes.data, links.shape[0], timespec.ctypes.data, 0) > 0)
+
+
+@borrowing_kernel
+def wake_at(fd: int, size: int, scratch: NDArray[np.int64]) -> None:
+    """Have a socket wake its reader once it holds `size` bytes. Where that can't be, any wake it. scratch: int64[n]."""
+    scratch[0] = size  # the low half of it is the C int
+    _setsockopt(fd, _SOL_SOCKET, _SO_RCVLOWAT, scratch.ctypes.data, 4)
 
 
 @borrowing_kernel
@@ -110,6 +139,7 @@ def receive_all(state: WireState, start_ns: int) -> None:
     """Read what has come on every open link into its in buffer, and when; a link whose connection ended is LOST."""
     links = state.links
     offset_ns = 0
+    state.totals[Total.RECEIVED_BYTES] = 0
     for link in range(links.shape[0]):
         data = state.in_bytes[link]
         end = links[link, LinkField.IN_END]
@@ -120,6 +150,7 @@ def receive_all(state: WireState, start_ns: int) -> None:
         size, stamp_ns = receive_stamped(links[link, LinkField.FD], data.ctypes.data + end, room, state.message)
         if size > 0:
             links[link, LinkField.IN_END] = end + size
+            state.totals[Total.RECEIVED_BYTES] += size
             came_us = now_us(state, start_ns)
             is_told = False
             if stamp_ns > 0:

@@ -1,10 +1,18 @@
 """When a stretch of ticks ends, how long a tick sleeps, and the caches of the compiled tick."""
 
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pytest
 
-from loadtests.sender.event_loop import needs_python, wait_us
+from loadtests.sender.connection_pool import HAS_SYSCALLS
+from loadtests.sender.event_loop import ask_for_answers, needs_python, wait_us
 from loadtests.sender.state import BlockProgress, EngineLimit, LinkField, LinkStatus, LiveField, Total
+from loadtests.sender.syscalls import receive_all, wait_for_bytes
 from tests.support.engine_state import TIMEOUT_US, Bench, new_bench, response
+
+native = pytest.mark.skipif(not HAS_SYSCALLS, reason="sockets are Python's here")
 
 
 def asks(bench: Bench, *, was_all_due: bool = False, now_us: int = 0) -> bool:
@@ -153,6 +161,66 @@ def test_a_closed_loop_finds_the_tick_in_which_three_quarters_of_its_window_are_
     for _ in range(200):
         wait_us(bench.state, 0, 0, 0)
     assert wait_us(bench.state, 0, 0, 0) == 20_000
+
+
+@contextmanager
+def closed_loop(*owed: int) -> Iterator[tuple[Bench, list[socket.socket]]]:
+    """A closed loop whose first links owe so many answers, the others are closed; and the nodes' ends of their sockets."""
+    bench = new_bench([0], in_bytes=100_000)
+    bench.state.limits[EngineLimit.IS_CLOSED_LOOP] = 1
+    bench.state.links[len(owed) :, LinkField.STATUS] = LinkStatus.CLOSED
+    with ExitStack() as stack:
+        nodes = []
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for link, count in enumerate(owed):
+            ours = stack.enter_context(socket.create_connection(listener.getsockname()))
+            nodes.append(stack.enter_context(listener.accept()[0]))
+            nodes[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            bench.state.links[link, [LinkField.FD, LinkField.IN_FLIGHT]] = ours.fileno(), count
+        yield bench, nodes
+
+
+@native
+def test_a_closed_loop_wakes_once_a_link_has_three_quarters_of_the_answers_that_it_owes() -> None:
+    with closed_loop(64, 32) as (bench, nodes):
+        ask_for_answers(bench.state, 0)
+        nodes[0].sendall(response(0) * 47)
+        nodes[1].sendall(response(0) * 23)
+        assert not wait_for_bytes(bench.state, 20_000)
+        nodes[1].sendall(response(0))
+        assert wait_for_bytes(bench.state, 999_999)
+        receive_all(bench.state, 0)
+        assert bench.total(Total.RECEIVED_BYTES) == 13 * (47 + 24)
+        assert not wait_for_bytes(bench.state, 20_000)
+        bench.state.links[:2, LinkField.IN_FLIGHT] = 17, 8
+        ask_for_answers(bench.state, 71)
+        nodes[1].sendall(response(0) * 6)
+        assert wait_for_bytes(bench.state, 999_999)
+
+
+@native
+def test_it_wakes_when_a_node_hangs_up_and_where_no_link_is_open() -> None:
+    with closed_loop(64) as (bench, nodes):
+        ask_for_answers(bench.state, 0)
+        assert not wait_for_bytes(bench.state, 20_000)
+        nodes[0].close()
+        assert wait_for_bytes(bench.state, 999_999)
+        bench.state.links[0, LinkField.STATUS] = LinkStatus.CLOSED
+        assert not wait_for_bytes(bench.state, 20_000)
+
+
+@native
+def test_it_waits_for_the_bytes_of_the_smaller_answers() -> None:
+    with closed_loop(100) as (bench, _):
+        wanted = []
+        for received, answers in [(10_000, 100), (10_000, 100), (1_300, 100), (0, 0), (50_000, 100)]:
+            bench.state.totals[Total.RECEIVED_BYTES] = received
+            ask_for_answers(bench.state, answers)
+            wanted.append(bench.link(0, LinkField.LOW_BYTES))
+        assert wanted == [75 * 15, 75 * 17, 75 * 13, 75 * 13, 75 * 15]
+        bench.state.totals[Total.ANSWER_BYTES] = 10**6
+        ask_for_answers(bench.state, 0)
+        assert bench.link(0, LinkField.LOW_BYTES) == 50_000  # no more than half of the buffer
 
 
 def stalls(bench: Bench) -> tuple[int, int, int]:
