@@ -54,25 +54,25 @@ class BesideStorm:
         def require_alive(dc: str) -> None:
             parts.require(gateway_of(dc))
 
-        def carry_out(bench: Bench) -> GatewayResult:
+        def carry_out(given: SideWork) -> GatewayResult:
             return run_gateway(
                 experiment,
-                zero_ns=bench.zero_ns,
-                log=bench.log,
-                stop=bench.stop,
+                zero_ns=given.zero_ns,
+                log=given.log,
+                stop=given.stop,
                 is_excused=is_excused,
                 require_alive=require_alive,
                 told=told,
             )
 
-        def keep_office(bench: Bench) -> BackOfficeResult:
+        def keep_office(given: SideWork) -> BackOfficeResult:
             return run_back_office(
                 experiment,
                 ledger=Ledger.open(folder.ledger, is_writable=True),
-                zero_ns=bench.zero_ns,
-                log=bench.log,
-                over=bench.over,
-                stop=bench.stop,
+                zero_ns=given.zero_ns,
+                log=given.log,
+                over=given.over,
+                stop=given.stop,
                 is_excused=is_excused,
                 parts=parts,
                 told=told,
@@ -94,7 +94,7 @@ class BesideStorm:
         self._rounds = AnalyticsRounds(experiment=experiment, folder=run_folder or folder)
         self._analytics = Beside(
             "analytics",
-            (lambda bench: self._rounds.carry_out(bench.zero_ns, bench.over, bench.stop))
+            (lambda given: self._rounds.carry_out(given.zero_ns, given.over, given.stop))
             if scenario.analytics
             else None,
             None,
@@ -171,7 +171,7 @@ def histories_beside(history: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class SideWork:
     """What work beside the shards is given."""
 
     zero_ns: int  # the storm's start [monotonic]
@@ -189,12 +189,12 @@ class Beside(Generic[Outcome]):
     def __init__(
         self,
         name: str,
-        work: Callable[[Bench], Outcome] | None,
+        work: Callable[[SideWork], Outcome] | None,
         history: Path | None,
         log: RequestLog,
     ) -> None:
         self._name, self._work, self._history = name, work, history
-        self._bench = Bench(zero_ns=0, log=log, over=threading.Event(), stop=threading.Event())
+        self._given = SideWork(zero_ns=0, log=log, over=threading.Event(), stop=threading.Event())
         self._thread: threading.Thread | None = None
         self._result: Outcome | None = None
         self._error: Exception | None = None
@@ -209,19 +209,19 @@ class Beside(Generic[Outcome]):
         if self._thread is not None:
             self._thread.join()
             if self._history is not None:
-                self._bench.log.write(self._history, self._bench.zero_ns)
+                self._given.log.write(self._history, self._given.zero_ns)
 
     def start(self, zero_ns: int) -> None:
         """Begin; `zero_ns` is the storm's start [monotonic]."""
         if self._work is None:
             return
-        self._bench = replace(self._bench, zero_ns=zero_ns)
+        self._given = replace(self._given, zero_ns=zero_ns)
         self._thread = threading.Thread(target=self._run, args=(self._work,), name=self._name, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """The shards are done: do what is left, and end."""
-        self._bench.over.set()
+        self._given.over.set()
 
     def wait(self) -> None:
         """Until it has ended."""
@@ -231,8 +231,8 @@ class Beside(Generic[Outcome]):
             raise self._error  # a fault of ours, which a thread must not keep to itself
 
     def stop(self) -> None:
-        self._bench.stop.set()
-        self._bench.over.set()
+        self._given.stop.set()
+        self._given.over.set()
 
     def result(self) -> Outcome | None:
         """What came of it, when it is known."""
@@ -245,9 +245,9 @@ class Beside(Generic[Outcome]):
         """Why it could not go on, if so; what the shards sent is recorded and audited all the same."""
         return () if self._error is None else (f"The {self._name} could not go on: {self._error}.",)
 
-    def _run(self, work: Callable[[Bench], Outcome]) -> None:
+    def _run(self, work: Callable[[SideWork], Outcome]) -> None:
         try:
-            self._result = work(self._bench)
+            self._result = work(self._given)
         except Exception as error:
             self._error = error
 
