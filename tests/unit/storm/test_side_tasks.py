@@ -4,7 +4,7 @@ import threading
 
 from loadtests.backend.timed_statements import RequestLog
 from loadtests.metrics.instruments import Instruments
-from loadtests.storm.side_tasks import Bench, Beside, wait_for
+from loadtests.storm.side_tasks import Beside, SideWork, wait_for
 from scenarios.spec import parse_scenario
 
 MEET_S = 5.0
@@ -17,10 +17,10 @@ SCENARIO = parse_scenario(
 def test_last_work_is_done_side_by_side() -> None:
     is_office_closing = threading.Event()
 
-    def carry_out(_: Bench) -> bool:
+    def carry_out(_: SideWork) -> bool:
         return is_office_closing.wait(MEET_S)  # work that goes on after the storm
 
-    def keep_office(bench: Bench) -> bool:
+    def keep_office(bench: SideWork) -> bool:
         bench.over.wait()
         is_office_closing.set()
         return True
