@@ -42,7 +42,8 @@ def test_999_of_1000_refused_without_an_objective_is_a_fail() -> None:
     result = judged({"ingest_reading": operation(ok=1, failed=999)})
     assert result.verdict is Verdict.FAIL
     assert result.reasons[0] == (
-        "ingest_reading: 99.9 % of 1,000 operations failed or are indeterminate, 1.00 % allowed of an operation without an objective."
+        "ingest_reading: 99.9 % of 1,000 operations failed or are indeterminate, "
+        "1.00 % allowed of an operation without an objective."
     )
 
 
