@@ -8,7 +8,7 @@ comes to the same in namespaces as on loopback.
 process that this file starts with itself as a module.
 
 `runs_in_namespaces_alike`: of METERSTORM_BENCH_RUNS clean small runs, a seed each, how many have the same verdict, digest of the
-trace and counts of the audit in namespaces as on loopback. Each has nodes of its own, as in namespaces there are no others.
+trace and findings of the audit in namespaces as on loopback. Each has nodes of its own, as in namespaces there are no others.
 
 `dc_lost_survivor_failed`: operations of the surviving data centre's homes that failed or ended in doubt later than 10 s after the
 loss, at LOCAL_QUORUM: none may. Beside it the p99 of the response before, during and after, and what the lost one alone had.
@@ -191,8 +191,8 @@ def test_runs_in_namespaces_alike(benchmark: Any, tmp_path: Path) -> None:
 
 
 def _outcome(results: dict[str, Any]) -> dict[str, Any]:
-    """What has to be the same wherever a run is made."""
-    counts = ("attempted", "acknowledged", "verified", "lost", "wrong", "phantom", "duplicate", "not_judged")
+    """What has to be the same wherever a run is made; how much the back office takes in goes by the clock."""
+    counts = ("lost", "wrong", "phantom", "duplicate")
     audit = results["audit"]
     return {
         "verdict": results["verdict"],
