@@ -43,14 +43,8 @@ ROUNDS = 5
 RUNS = int(os.environ.get("METERSTORM_BENCH_RUNS", "20"))
 STREAM_MB_PER_S = 200.0
 PINGS = 2_000
-SEARCH_OPTIONS = (
-    "--step-s",
-    "60",
-    "--precision",
-    "0.2",
-    "--steps",
-    "14",
-)  # synced commits: responses depend on each other
+# Long and coarse: where commits are synced, responses depend on each other, and a second is worth few of them.
+SEARCH_OPTIONS = ("--step-s", "60", "--precision", "0.2", "--steps", "14")
 LOAD_OF_MAX = 0.6
 LOSS_KNOWN_S = 10  # after which nobody waits for the lost one any more
 LOSS = """

@@ -151,9 +151,9 @@ def acts_of(
     if not fault.repair:
         return acts
     (act,) = acts
-    repaired = ThenRepaired(act, nodes, nodes_of(fault, dcs), keyspace, is_stopped)
-    repaired.is_after_hints = fault.kind in (*DAMAGE_KINDS, FaultKind.SSTABLE_BIT_FLIP)
-    return [repaired]
+    is_after_hints = fault.kind in (*DAMAGE_KINDS, FaultKind.SSTABLE_BIT_FLIP)
+    names = nodes_of(fault, dcs)
+    return [ThenRepaired(act, nodes, names, keyspace, is_stopped, is_after_hints=is_after_hints)]
 
 
 def _acts_of(
@@ -234,13 +234,20 @@ class ThenRepaired:
     """
 
     is_lasting = True
-    is_after_hints = False  # it takes rows that a node had acknowledged
 
     def __init__(
-        self, act: Act, nodes: Breakable, names: Sequence[str], keyspace: str, is_stopped: Callable[[], bool]
+        self,
+        act: Act,
+        nodes: Breakable,
+        names: Sequence[str],
+        keyspace: str,
+        is_stopped: Callable[[], bool],
+        *,
+        is_after_hints: bool,
     ) -> None:
+        """is_after_hints: the act takes rows that a node had acknowledged."""
         self._act, self._nodes, self._names, self._keyspace = act, nodes, names, keyspace
-        self._is_stopped = is_stopped
+        self._is_stopped, self._is_after_hints = is_stopped, is_after_hints
         self.no_effect = act.no_effect
 
     @property
@@ -256,7 +263,7 @@ class ThenRepaired:
 
     def heal(self) -> None:
         self._act.heal()
-        if self.is_after_hints:
+        if self._is_after_hints:
             self._await_hints()
         for name in self._names:
             if self._is_stopped():
